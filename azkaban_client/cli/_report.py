@@ -161,7 +161,8 @@ def _serve(server: ReportServer, path: str, *, as_json: bool, browser: bool = Fa
     try:
         if browser and not _browse(url):
             note("no browser could be started: open the address yourself")
-        thread.join()
+        while thread.is_alive():
+            thread.join(0.5)  # without an end, Ctrl-C just before it would go unheard
     except KeyboardInterrupt:
         note("")
     finally:

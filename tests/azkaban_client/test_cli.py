@@ -902,6 +902,32 @@ def test_a_local_run_that_is_ended_leaves_no_files(tmp_path, number) -> None:
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+def test_a_local_run_hears_a_signal_that_does_not_wake_its_main_thread(tmp_path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "a.job").write_text("type=command\ncommand=sleep 300\n")
+    program = """
+import signal, threading, time
+from azkaban_client.cli import main
+threading.Thread(target=time.sleep, args=(300,), daemon=True).start()  # it takes the signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+main()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "run", str(tmp_path / "p"), "a", "--local"],
+        env={**os.environ, "HOME": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert any("a: started" in line for line in process.stderr)
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 def test_a_reader_that_wants_no_more_is_no_failure(tmp_path) -> None:
     (tmp_path / "p").mkdir()
     (tmp_path / "p/a.job").write_text("type=command\ncommand=seq 100000\n")

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Scheduler"]
 
 _AT_ONCE = 10  # flow.num.job.threads of the executor
+# Seconds. A signal that comes just before the main thread begins to wait for a lock, or that
+# another thread takes, is heard only when the wait ends.
+_HEARS = 0.5
 
 
 class Scheduler:
@@ -79,16 +83,22 @@ class Scheduler:
                 self._start(self.ready.popleft())
             if not self.unfinished:
                 break
-            item = self.queue.get()
+            item = self._next()
             while not isinstance(item, Node):
                 yield item
-                item = self.queue.get()
+                item = self._next()
             self.running -= 1
             self._finish(item)
             if item.run.status is Status.FAILED:
                 self._fail(item)
         status = _result(self.nodes, failed=self.failed)
         yield FlowEnded(execution=replace(self._state(), status=status, end=datetime.now(UTC)))
+
+    def _next(self) -> Event | Node:
+        """Wait for what happens next, not without an end: see `_HEARS`."""
+        while True:
+            with suppress(queue.Empty):
+                return self.queue.get(timeout=_HEARS)
 
     def _start(self, node: Node) -> None:
         node.started = True
