@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["conf_folder", "mail_password_file", "password_file", "server_values", "write"]
 
 _USERS = "Users"  # Users.java, which reads what Azkaban's XmlUserManager reads
+_IN_ROW = 2**20  # bytes; the state of a flow of thousands of jobs has less
 _LOCK_SECONDS = 60  # that an operation on H2 waits for others
 
 # plugins/jobtypes must exist, else global properties never reach jobs; plugins/triggers must not
@@ -266,7 +267,10 @@ def _database(
             # The path is put into a JDBC address. Writers of a table wait for each other, by
             # default for 1 s and then with an error. By default H2 writes what it has acknowledged
             # up to 0.5 s later, and loses it if the process is killed or the disk is full by then.
-            "h2.path": f"{home / 'h2/azkaban'};LOCK_TIMEOUT={_LOCK_SECONDS * 1000};WRITE_DELAY=0",
+            # What it keeps outside the row, by default from 256 bytes on, is gone for a reader
+            # when a writer replaces it: an execution that changes its state could not be found.
+            "h2.path": f"{home / 'h2/azkaban'};LOCK_TIMEOUT={_LOCK_SECONDS * 1000};WRITE_DELAY=0"
+            f";MAX_LENGTH_INPLACE_LOB={_IN_ROW}",
             "h2.create.tables": "true",
             "database.sql.scripts.dir": home / "program/sql",
             "database.auto.update.tables": "true",

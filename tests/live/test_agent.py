@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup import java, maven
+from setup.azkaban.accept import own_properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,6 +150,24 @@ def test_an_interrupt_does_not_close_the_embedded_database(
         command = [program, *options, "-cp", classes, "Interrupts", str(tmp_path / str(number))]
         told.append(printed(command, tmp_path))
     assert told == [["error 50000"], ["rows 20"], ["rows 20"]]
+
+
+def test_what_is_written_meanwhile_can_be_read_from_the_embedded_database(
+    azkaban: LiveAzkaban, tmp_path: Path
+) -> None:
+    """By itself H2 loses it, and the server says that it cannot find the execution."""
+    compile_(azkaban, Path(__file__).parent / "agent" / "Readers.java", tmp_path)
+    [h2] = (azkaban.server.home / "program" / "lib").glob("h2-*.jar")
+    program = str(java.ensure(azkaban.layout).program)
+    path = own_properties(azkaban.server.home / "conf/azkaban/azkaban.properties")["h2.path"]
+    assert path.startswith(f"{azkaban.server.home}/h2/azkaban;")
+    settings = path.partition(";")[2]
+    told = [
+        printed([program, "-cp", f"{h2}:{tmp_path}", "Readers", f"{tmp_path / name}"], tmp_path)
+        for name in ("stock", f"ours;{settings}")
+    ]
+    assert told[0] != ["failed 0"]
+    assert told[1] == ["failed 0"]
 
 
 def test_an_acceptor_does_not_end_while_its_connector_starts(
