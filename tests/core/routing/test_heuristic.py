@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.routing import Problem, check, solve
-from core.routing.heuristic import improve
+from core.routing.heuristic import _Annealing, improve
 from core.routing.start import cut_tour
 from tests.core.routing.brute import brute_force
 
@@ -83,3 +83,15 @@ def test_heuristic_carries_a_bound_below_the_optimum(
         assert 0.9 * exact.cost < result.lower_bound <= exact.cost + 1e-6
         assert result.cost is not None
         assert result.cost <= 1.05 * exact.cost
+
+
+def test_search_stays_hot_until_some_routes_keep_all_bounds(
+    random_problem: Callable[..., Problem],
+) -> None:
+    problem = random_problem(12, seed=1, dispatchers=2)
+    kept = _Annealing(problem, cut_tour(problem).routes, 0)
+    kept._hot = kept._heat.hot / 100
+    broken = _Annealing(problem.replace(max_stops=6), [tuple(range(1, 13))], 0)
+    broken._hot = broken._heat.hot / 100
+    assert kept._temperature(0.0) == pytest.approx(kept._leg * kept._hot)
+    assert broken._temperature(0.0) == pytest.approx(broken._leg * broken._heat.hot)
