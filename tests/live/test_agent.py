@@ -166,6 +166,7 @@ def test_what_is_written_meanwhile_can_be_read_from_the_embedded_database(
         printed([program, "-cp", f"{h2}:{tmp_path}", "Readers", f"{tmp_path / name}"], tmp_path)
         for name in ("stock", f"ours;{settings}")
     ]
+    assert [line.split()[0] for line in told[0]] == ["failed"]
     assert told[0] != ["failed 0"]
     assert told[1] == ["failed 0"]
 

@@ -7,9 +7,8 @@ import java.util.Random;
 
 /** Reads a row of H2 while another thread writes it, as Azkaban does with a flow's state. */
 public final class Readers {
-    private static final int READS = 20000;
+    private static final int WRITES = 3000;
     private static final int BYTES = 3000;
-    private static volatile boolean reading = true;
 
     private Readers() {
     }
@@ -26,9 +25,7 @@ public final class Readers {
                 }
             };
             writer.start();
-            System.out.println("failed " + read(connection));
-            reading = false;
-            writer.join();
+            System.out.println("failed " + read(connection, writer));
         }
     }
 
@@ -37,7 +34,7 @@ public final class Readers {
         Random random = new Random(0);
         try (Connection connection = DriverManager.getConnection(url)) {
             PreparedStatement update = connection.prepareStatement("UPDATE t SET d = ?");
-            while (reading) {
+            for (int i = 0; i < WRITES; i++) {
                 random.nextBytes(data);
                 update.setBytes(1, data);
                 update.executeUpdate();
@@ -47,10 +44,10 @@ public final class Readers {
         }
     }
 
-    private static int read(Connection connection) throws SQLException {
+    private static int read(Connection connection, Thread writer) throws SQLException {
         PreparedStatement select = connection.prepareStatement("SELECT d FROM t WHERE id = 1");
         int failed = 0;
-        for (int i = 0; i < READS; i++) {
+        while (writer.isAlive()) {
             try (ResultSet found = select.executeQuery()) {
                 found.next();
                 found.getBytes(1);
